@@ -1,0 +1,5 @@
+"""Door 1: phones (OpenRosa, ODK Collect)."""
+
+from server.openrosa.views import blueprint
+
+__all__ = ["blueprint"]
