@@ -1,0 +1,1 @@
+"""Where things are: ODK geometry text, measures, boundaries. Knows neither Flask nor the database."""
