@@ -19,7 +19,7 @@ from server.operations.errors import Refused, _
 def update_project(
     project: Project, *, name: str, description: str = "", language: str = "zh", by: int | None = None
 ) -> Project:
-    """Change what a project is called, and the language phones are answered in; `Refused` 400.8 without a usable name."""
+    """Change what a project is called, and the phones' language; `Refused` 400.8 without a usable name."""
     name = name.strip()
     if not name or len(name) > 200 or "\x00" in name + description:
         raise Refused("400.8", _("A project needs a name of at most 200 characters."))

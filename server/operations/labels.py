@@ -148,7 +148,7 @@ def _geojson_rows(data: bytes) -> list[dict[str, Any]]:
 
 
 def clean(text: str, fill: Callable[[str], str] | None = None) -> str:
-    """A label in one plain line: Markdown and HTML marks gone, references to answers filled in by `fill` or left out."""
+    """A label in one plain line: without Markdown and HTML, references to answers filled in by `fill` or left out."""
     text = _REFERENCE.sub(lambda match: fill(match[1]) if fill else "…", text)
     text = _TAGS.sub("", _MARKS.sub(r"\2", text))
     return " ".join(text.lstrip("#").split())

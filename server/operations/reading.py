@@ -1,4 +1,4 @@
-"""One record laid out for reading: groups and repeats as sections, answers under their labels, masked where sensitive."""
+"""One record laid out for reading: groups and repeats as sections, answers under labels, masked where sensitive."""
 
 from __future__ import annotations
 
@@ -144,7 +144,8 @@ class _Printer:
                 found += [Section(key, self.label(spec, scope), inner)] if spec.labels and inner else inner
             elif not spec.note:
                 self.place(found, spec, key, scope)
-        if parent == "" or ((spec := self.schema.at(parent)) is not None and spec.kind == "repeat"):
+        around = self.schema.at(parent)
+        if around is None or around.kind == "repeat":
             self.unknown(at, scope)
         return found
 
@@ -242,7 +243,7 @@ def sensitive_files(schema: FormSchema, answers: Mapping[str, Any]) -> frozenset
     paths = {
         spec.path
         for spec in schema.fields
-        if spec.type == "binary" and (spec.sensitive or (asks and spec.meta)) or (asks and spec.path == "/meta/audit")
+        if (spec.type == "binary" and (spec.sensitive or (asks and spec.meta))) or (asks and spec.path == "/meta/audit")
     }
     return frozenset(_values(answers, paths)) if paths else frozenset()
 

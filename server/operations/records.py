@@ -164,7 +164,7 @@ def _totals(key: str, ids: Sequence[int]) -> dict[int, Total]:
             SELECT {key}, count(*), sum(n.count)::bigint, bool_and(n.count < :limit), max(l.created_at)
             FROM form f
             CROSS JOIN LATERAL (SELECT count(*) FROM (
-                SELECT FROM submission s WHERE s.form_id = f.id AND {_READABLE} LIMIT :limit) AS few) AS n
+                SELECT FROM submission s WHERE s.form_id = f.id AND {_READABLE} ORDER BY s.id LIMIT :limit) AS few) AS n
             LEFT JOIN LATERAL (
                 SELECT s.created_at FROM submission s WHERE s.form_id = f.id AND {_READABLE}
                 ORDER BY s.id DESC LIMIT 1) AS l ON true
@@ -181,7 +181,7 @@ def count(form: Form, filters: Filters) -> Total:
     """How many records pass: exact up to `COUNT_LIMIT`, then PostgreSQL's estimate."""
     where, values = _where(form, filters)
     found = db.session.execute(
-        text(f"SELECT count(*) FROM (SELECT FROM submission s WHERE {where} LIMIT :limit) AS few"),
+        text(f"SELECT count(*) FROM (SELECT FROM submission s WHERE {where} ORDER BY s.id LIMIT :limit) AS few"),
         {**values, "limit": COUNT_LIMIT + 1},
     ).scalar_one()
     if found <= COUNT_LIMIT:
