@@ -166,9 +166,9 @@ def xlsx(names: tuple[str, ...], out: Path, as_json: bool) -> None:
 def _publish(project_id: int, source: str) -> tuple[Any, list[Any]]:
     """Draft, attachments, published; a draft that cannot be published is not left behind."""
     from server.cli.failures import Failure
-    from server.demo.surveys import attach_media, definition
     from server.operations import forms
     from server.operations.errors import Refused
+    from server.operations.library import attach_media, definition
 
     known = {survey.name: survey for survey in _surveys()}
     if source in known:

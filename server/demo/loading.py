@@ -13,12 +13,12 @@ from sqlalchemy import select, text
 
 from forms.schema import FormSchema
 from server.database import db
-from server.demo import households, mediations, resources, surveys
+from server.demo import households, mediations, resources
 from server.demo.instance import write_instance
 from server.demo.records import BEIJING, Record
 from server.demo.township import ENUMERATORS
 from server.models import AuditEntry, FormVersion
-from server.operations import app_users, audit, projects
+from server.operations import app_users, audit, library, projects
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -61,7 +61,7 @@ def load(report: Report = lambda sent, total: None) -> Loaded:
     if done is not None and done.project_id is not None:
         return Loaded(done.project_id, int((done.details or {}).get("records", 0)), already=True)
     project_id, day = _project()
-    forms = surveys.publish_all(project_id)
+    forms = library.publish_all(project_id)
     phones = _phones(project_id)
     records = all_records(day)
     _send_all(records, forms, phones, report)

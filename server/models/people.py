@@ -53,7 +53,7 @@ class AppUser(db.Model):
     token_hash: Mapped[Sha256] = mapped_column(unique=True, doc="SHA-256 of the token in the phone's path.")
     created_by: Mapped[int | None] = mapped_column(ForeignKey("actor.id"))
     revoked_at: Mapped[Time | None]
-    last_used_at: Mapped[Time | None] = mapped_column(doc="Last form list or submission, to the hour.")
+    last_used_at: Mapped[Time | None] = mapped_column(doc="When it last asked for forms, to the hour.")
 
     actor: Mapped[Actor] = relationship(lazy="joined", foreign_keys=[actor_id])
 

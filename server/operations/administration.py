@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from forms.library import Survey
 from server.database import db
 from server.models import Assignment, Form, FormVersion, Project, Role
-from server.operations import audit, forms
+from server.operations import audit
 from server.operations.errors import Refused, _
 
 
@@ -61,33 +59,6 @@ def forms_of_app_users(actor_ids: Sequence[int]) -> dict[int, list[int]]:
         assert form_id is not None
         found[actor_id].append(form_id)
     return found
-
-
-def add_survey(project_id: int, survey: Survey, *, by: int | None = None) -> Form:
-    """Add a survey of the product's own library to a project, as a draft with its files.
-
-    The draft keeps an Excel workbook, which is what the staff go on editing.
-
-    Raises
-    ------
-    Refused
-        409.3 when the project has a form with its id.
-    """
-    from forms.xlsform import convert, write_xlsx
-
-    converted = convert(survey.source, validate=False)  # ODK Validate found nothing when the product was made
-    workbook = io.BytesIO()
-    write_xlsx(survey.source, workbook)
-    version = forms.save_draft(
-        project_id,
-        forms.Definition(converted.xform, workbook.getvalue(), f"{survey.title_zh}.xlsx", converted.warnings),
-        by=by,
-    )
-    expected = {attachment.name for attachment in version.attachments}
-    for file in survey.media:
-        if file.name in expected:
-            forms.attach(version, file.name, file.read_bytes(), by=by)
-    return db.session.get_one(Form, version.form_id)
 
 
 def version_of(form: Form, version_id: int) -> FormVersion | None:

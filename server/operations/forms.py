@@ -151,7 +151,7 @@ def save_draft(
 def _expect_files(version: FormVersion, kinds: dict[str, str], form: Form, definition: Definition) -> None:
     """Name the files the draft asks for; those made with it or given to an earlier version are there already."""
     have = _present_files(form) | {name: remember(blobs().put(data)).sha256 for name, data in definition.files.items()}
-    for name, kind in ({name: "file" for name in definition.files} | kinds).items():
+    for name, kind in (dict.fromkeys(definition.files, "file") | kinds).items():
         sha256 = have.get(name)
         db.session.add(
             FormAttachment(

@@ -35,21 +35,23 @@ class FetchableFile:
 
 
 _BY_TOKEN = """
-    SELECT u.actor_id FROM app_user u JOIN project p ON p.id = u.project_id
+    SELECT u.actor_id, coalesce(u.last_used_at < now() - interval '1 hour', true) AS unseen
+    FROM app_user u JOIN project p ON p.id = u.project_id
     WHERE u.token_hash = %(token)s AND u.project_id = %(project)s AND u.revoked_at IS NULL AND p.deleted_at IS NULL
 """
 _BY_ACTOR = """
-    SELECT u.id AS actor_id FROM actor u, project p
+    SELECT u.id AS actor_id, false AS unseen FROM actor u, project p
     WHERE u.id = %(actor)s AND u.deleted_at IS NULL AND p.id = %(project)s AND p.deleted_at IS NULL
       AND EXISTS (SELECT FROM assignment a JOIN role r ON r.id = a.role_id
                   WHERE a.actor_id = u.id AND 'form.list' = ANY (r.verbs)
                     AND (a.project_id IS NULL OR a.project_id = %(project)s))
 """
 _BY_DRAFT_TOKEN = """
-    SELECT NULL::bigint AS actor_id FROM form_version v JOIN form f ON f.draft_version_id = v.id
+    SELECT NULL::bigint AS actor_id, false AS unseen FROM form_version v JOIN form f ON f.draft_version_id = v.id
     WHERE v.draft_token_hash = %(token)s AND f.project_id = %(project)s AND f.xml_form_id = %(draft_of)s
       AND f.deleted_at IS NULL
 """
+_SEEN = "UPDATE app_user SET last_used_at = now() WHERE token_hash = %(token)s RETURNING 1"
 _PUBLISHED = """
     SELECT f.id AS form_id, f.xml_form_id, f.state, v.id AS version_id, v.title, v.version, v.hash
     FROM form f JOIN form_version v ON v.id = f.current_version_id
@@ -113,7 +115,7 @@ def list_forms(sender: Sender, destination: Destination, xml_form_id: str | None
         SELECT form.xml_form_id, form.title, form.version, form.hash, EXISTS (
                    SELECT FROM form_attachment a
                    WHERE a.form_version_id = form.version_id AND a.blob_sha256 IS NOT NULL),
-               form.state
+               form.state, sender.unseen
         {_forms(destination)}
         ORDER BY form.xml_form_id
         """,
@@ -121,6 +123,8 @@ def list_forms(sender: Sender, destination: Destination, xml_form_id: str | None
     )
     if not rows:
         raise refusal(destination)
+    if rows[0][6]:
+        fast.execute(_SEEN, _values(sender, destination))
     return [
         FetchableForm(*row[:5])
         for row in rows

@@ -151,7 +151,8 @@ def _parent(connection: Connection, values: dict[str, Any]) -> int | None:
         """
         SELECT s.id, s.deleted_at IS NOT NULL,
                EXISTS (SELECT FROM submission_version n WHERE n.form_id = %(form)s AND n.draft = %(draft)s
-                         AND n.submission_id = s.id AND n.deprecated_id = v.instance_id AND n.instance_id <> %(instance_id)s)
+                         AND n.submission_id = s.id AND n.deprecated_id = v.instance_id
+                         AND n.instance_id <> %(instance_id)s)
         FROM submission_version v JOIN submission s ON s.id = v.submission_id
         WHERE v.form_id = %(form)s AND v.draft = %(draft)s AND v.instance_id = %(deprecated_id)s
         FOR UPDATE OF s
@@ -279,7 +280,8 @@ def _value(connection: Connection, sql: str, values: dict[str, Any]) -> int:
 
 
 _SUBMITTER = """
-    coalesce(%(actor)s::bigint, (SELECT actor_id FROM app_user WHERE token_hash = %(token)s AND project_id = %(project)s))
+    coalesce(%(actor)s::bigint,
+             (SELECT actor_id FROM app_user WHERE token_hash = %(token)s AND project_id = %(project)s))
 """
 _INSERT_VERSION = f"""
     INSERT INTO submission_version (submission_id, project_id, form_id, form_version_id, draft, instance_id,

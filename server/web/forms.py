@@ -12,7 +12,7 @@ from forms.library import surveys
 from forms.xlsform import Message, XLSFormError
 from server.config import Settings
 from server.models import Form
-from server.operations import administration, app_users, forms, records
+from server.operations import app_users, forms, library, records
 from server.operations.errors import Refused, not_found
 from server.web import codes, door
 
@@ -66,7 +66,7 @@ def add_from_library(project_id: int, name: str) -> Any:
     if survey is None:
         raise not_found()
     try:
-        form = administration.add_survey(project_id, survey, by=door.me().actor_id)
+        form = library.add(project_id, survey, by=door.me().actor_id)
     except XLSFormError as error:
         return _listing(project_id, error.messages)
     door.say(_("The survey was added as a draft. Check its files, then publish it."))

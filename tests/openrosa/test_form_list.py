@@ -133,6 +133,16 @@ def test_one_form_can_be_asked_for(field: Field) -> None:
     assert [row["formID"] for row in listed(field.get("/formList?formID=other"))] == ["other"]
 
 
+def test_a_phone_that_asks_is_noted(field: Field) -> None:
+    field.publish()
+    assert field.phone.last_used_at is None
+    field.get("/formList")
+    (first,) = field.rows("SELECT last_used_at FROM app_user WHERE project_id = :project")
+    assert first.last_used_at is not None
+    field.get("/formList")
+    assert field.rows("SELECT last_used_at FROM app_user WHERE project_id = :project") == [first], "to the hour"
+
+
 def test_a_project_without_forms_lists_nothing(field: Field) -> None:
     assert listed(field.get("/formList")) == []
 

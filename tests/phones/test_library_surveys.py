@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from server.database import db
-from server.demo.surveys import publish_all
 from server.operations import app_users, forms, projects
+from server.operations.library import publish_all
 from tests.clients.javarosa import Filled, JavaRosa
 from tests.clients.phone import Phone
 from tests.forms.mediation_log_plans import MEETING
