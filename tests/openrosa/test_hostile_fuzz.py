@@ -22,12 +22,41 @@ FUZZ = settings(
 VALID = body(xml_part(record("uuid:fuzz", photo="a.jpg")), file_part("a.jpg", b"photo" * 20))
 SPLINTERS = st.sampled_from(
     [
-        b"", b"\r\n", b"\n", b"--", b"--" + BOUNDARY, b"--" + BOUNDARY + b"--", b"\x00", b"\xff\xfe", b"<", b">", b"&", b"]]>",
-        b"<!DOCTYPE x [", b"<!ENTITY", b"<![CDATA[", b"&#0;", b"&#xD800;", b"<?xml version='1.0' encoding='UTF-16'?>", b"orx:", b" xmlns:a='b'",
-        b'name="', b'filename="', b"Content-Disposition: form-data", b"Content-Length: 5\r\n", b"%00", b"\xe6\x9d\x91", b"\xf0\x9f\x98\x82",
-        b"<meta>", b"</data>", b"uuid:", b"1e999", b"-" * 300, b"<orx:deprecatedID>uuid:other</orx:deprecatedID>",
+        b"",
+        b"\r\n",
+        b"\n",
+        b"--",
+        b"--" + BOUNDARY,
+        b"--" + BOUNDARY + b"--",
+        b"\x00",
+        b"\xff\xfe",
+        b"<",
+        b">",
+        b"&",
+        b"]]>",
+        b"<!DOCTYPE x [",
+        b"<!ENTITY",
+        b"<![CDATA[",
+        b"&#0;",
+        b"&#xD800;",
+        b"<?xml version='1.0' encoding='UTF-16'?>",
+        b"orx:",
+        b" xmlns:a='b'",
+        b'name="',
+        b'filename="',
+        b"Content-Disposition: form-data",
+        b"Content-Length: 5\r\n",
+        b"%00",
+        b"\xe6\x9d\x91",
+        b"\xf0\x9f\x98\x82",
+        b"<meta>",
+        b"</data>",
+        b"uuid:",
+        b"1e999",
+        b"-" * 300,
+        b"<orx:deprecatedID>uuid:other</orx:deprecatedID>",
     ]
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_form_ids_of_any_kind_come_back_the_same(ground: Ground, form_id: str) -
     assert field.count() == 1
 
 
-# ------------------------------------------------------------------------------------------------ addresses, methods, headers
+# -------------------------------------------------------------------------------- addresses, methods, headers
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,8 @@ def test_any_query_is_borne(ground: Ground, query: str) -> None:
     [
         b"User-Agent: \xff\xfe\x80", b"User-Agent: " + b"u" * 9_000, b"User-Agent:", b"Date: yesterday", b"Date: \xff",
         b"X-OpenRosa-Version: 99", b"Content-Type: text/plain", b"Content-Encoding: gzip", b"Accept: \xff",
-        b"Accept-Language: " + b"x," * 3_000, b"X-Forwarded-Host: <evil>", b"X-Request-Id: <script>", b"Range: bytes=-1",
+        b"Accept-Language: " + b"x," * 3_000, b"X-Forwarded-Host: <evil>", b"X-Request-Id: <script>",
+        b"Range: bytes=-1",
         b"Expect: 100-continue", b"Host: another.example", b"Cookie: session=x", b"X-A: " + b"a" * 300_000,
     ],
 )  # fmt: skip

@@ -195,11 +195,15 @@ def test_forms_and_projects_do_not_disturb_each_other(ground: Ground, field: Fie
     assert (field.count(), neighbour.count()) == (2, 1)
 
 
-def test_different_records_with_one_photo_share_its_bytes(ground: Ground, field: Field, base: str) -> None:
+def test_different_records_with_the_same_photos_share_their_bytes(ground: Ground, field: Field, base: str) -> None:
+    """In either order, so that parcels which lock one photo's row and wait for the other's would be seen."""
     before = ground.state()["kept files"]
-    photo = uuid.uuid4().bytes * 2_000
-    parcels = [body(xml_part(record(photo="same.jpg")), file_part("same.jpg", photo)) for _ in range(CROWD)]
+    photos = {name: uuid.uuid4().bytes * 2_000 for name in ("a.jpg", "b.jpg", "c.jpg")}
+    files = [file_part(*photo) for photo in photos.items()]
+    parcels = [
+        body(xml_part(record(photo="a.jpg")), *(files if number % 2 else reversed(files))) for number in range(CROWD)
+    ]
     assert codes(send_together(base, parcels)) == {"201": CROWD}
     assert field.count() == CROWD
-    assert ground.state()["kept files"] == before + 1
-    assert stored(field) == {"same.jpg": hashlib.sha256(photo).hexdigest()}
+    assert ground.state()["kept files"] == before + len(photos)
+    assert stored(field) == {name: hashlib.sha256(content).hexdigest() for name, content in photos.items()}
