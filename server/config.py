@@ -81,7 +81,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "threads",
         "XIANGTU_THREADS",
-        6,
+        3,
         _positive,
         "Requests that work at once in each process; each may hold a database connection.",
     ),
@@ -143,7 +143,7 @@ class Settings:
     public_url: str = ""
     database_url: str = ""
     workers: int = 2
-    threads: int = 6
+    threads: int = 3
     slow_phones: int = 200
     accept_length: int = 100_000_000
     max_body: int = 150_000_000

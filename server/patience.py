@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import os
 import socket
-import threading
+from _thread import LockType, allocate_lock
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ class Turnstile:
 
     def __init__(self, app: WSGIApplication, places: int) -> None:
         self._app = app
-        self._places = threading.BoundedSemaphore(places)
+        self._places = Places(places)
         self._probing = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -53,14 +54,48 @@ class Turnstile:
                 environ["wsgi.input"] = io.BytesIO(_read_all(environ["wsgi.input"], int(length)))
         elif length or "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = _Body(environ["wsgi.input"], self._places)
-        with self._places:
+        self._places.take()
+        try:
             return self._app(environ, start_response)
+        finally:
+            self._places.give_back()
+
+
+class Places:
+    """So many places, handed on in the order in which they were asked for.
+
+    A semaphore lets newcomers overtake those who wait: with more phones than places some wait ten times too long.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[LockType] = deque()
+        self._lock = allocate_lock()
+
+    def take(self) -> None:
+        """Wait for a place."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = allocate_lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def give_back(self) -> None:
+        """Leave the place to whoever has waited longest."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
 
 
 class _Body(io.RawIOBase):
     """A request body whose reader gives its place to others while it waits."""
 
-    def __init__(self, stream: IO[bytes], places: threading.BoundedSemaphore) -> None:
+    def __init__(self, stream: IO[bytes], places: Places) -> None:
         self._stream = stream
         self._places = places
 
@@ -68,11 +103,11 @@ class _Body(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        self._places.release()
+        self._places.give_back()
         try:
             return self._stream.read(size)
         finally:
-            self._places.acquire()
+            self._places.take()
 
     def readall(self) -> bytes:
         return self.read()

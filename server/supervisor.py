@@ -206,6 +206,8 @@ class Supervisor:
         environment["XIANGTU_DATA"] = str(self.settings.data_dir)
         environment["XIANGTU_HOST"] = self.settings.host
         environment["XIANGTU_PORT"] = str(self.settings.port)
+        # Hundreds of threads wait for slow phones; glibc would give each its own heap to grow.
+        environment.setdefault("MALLOC_ARENA_MAX", "2")
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

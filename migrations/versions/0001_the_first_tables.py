@@ -17,6 +17,9 @@ branch_labels = None
 depends_on = None
 
 
+# A typical record compresses to 3 KB. Kept in its row it needs no second table and index: a tenth of an insert.
+KEEP_INLINE = "ALTER TABLE submission_version SET (toast_tuple_target = 8160)"
+
 APPEND_ONLY = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -74,7 +77,6 @@ def upgrade() -> None:
         sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
-    op.create_index("ix_audit_log_project_id_id", "audit_log", ["project_id", "id"], unique=False)
     op.create_table(
         "blob",
         sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
@@ -354,6 +356,7 @@ def upgrade() -> None:
     )
     for column in ("current_version_id", "draft_version_id"):  # form and form_version refer to each other
         op.create_foreign_key(f"fk_form_{column}", "form", "form_version", [column], ["id"])
+    op.execute(KEEP_INLINE)
     op.execute(APPEND_ONLY)
     op.execute(ROLES)
 
@@ -392,7 +395,6 @@ def downgrade() -> None:
     op.drop_table("role")
     op.drop_table("project")
     op.drop_table("blob")
-    op.drop_index("ix_audit_log_project_id_id", table_name="audit_log")
     op.drop_table("audit_log")
     op.drop_table("actor")
     op.execute("DROP FUNCTION refuse_change()")

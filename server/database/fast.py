@@ -69,10 +69,7 @@ class Lines:
     @contextmanager
     def line(self) -> Iterator[_Line]:
         """A connection for the block; closed afterwards when it turned out to be cut."""
-        try:
-            line = self._idle.pop()
-        except IndexError:
-            line = self._open()
+        line = self.take()
         try:
             yield line
         except psycopg.OperationalError as error:
@@ -80,8 +77,19 @@ class Lines:
                 line.connection.close()
             raise
         finally:
-            if not line.connection.closed:
-                self._idle.append(line)
+            self.give_back(line)
+
+    def take(self) -> _Line:
+        """An idle connection or a new one; the caller gives it back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open()
+
+    def give_back(self, line: _Line) -> None:
+        """Keep the connection for the next, unless it was closed."""
+        if not line.connection.closed:
+            self._idle.append(line)
 
     def dispose(self) -> None:
         """Close the connections that are idle now."""
@@ -191,6 +199,20 @@ def _require(low: pq.abc.PGconn, result: pq.abc.PGresult, status: pq.ExecStatus)
 
 def run(statement: Statement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """Run a hot statement by itself and return its first row; see `execute`."""
+    lines = _lines()
+    try:
+        line = lines.take()
+    except psycopg.OperationalError:
+        return _repeatable(lambda line: statement.run(line, values))
+    try:
+        return statement.run(line, values)
+    except psycopg.OperationalError as error:
+        if not is_cut(error):
+            with _plain_errors():
+                raise
+        line.connection.close()
+    finally:
+        lines.give_back(line)
     return _repeatable(lambda line: statement.run(line, values))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,7 +16,6 @@ class AuditEntry(db.Model):
     """One act. The ids are plain numbers without foreign keys: the log outlives what it speaks of."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_project_id_id", "project_id", "id"),)
 
     id: Mapped[Key]
     logged_at: Mapped[CreatedAt]
