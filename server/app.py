@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None, database_url: str | None = None
     web.init_app(app)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(Exception, _on_crash)
+    app.wsgi_app = openrosa.Express(app, app.wsgi_app, _crash_on_the_short_way)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *([settings.trusted_proxies] * 4))  # type: ignore[method-assign]
     app.wsgi_app = Turnstile(app.wsgi_app, settings.threads)  # type: ignore[method-assign]
@@ -103,8 +104,17 @@ def _on_http_error(error: HTTPException) -> Any:
 
 
 def _on_crash(error: Exception) -> Any:
-    structlog.get_logger().error("crash", path=logs.safe_path(request.path), exc_info=sys.exc_info())
-    refused = Refused("500.1", _("Something went wrong on the server. It was written down; try again later."))
-    if _is_program():
-        return answers.refused(refused, "zh")
-    return web.errors.crash(error)
+    if not _is_program():
+        _write_down(request.path)
+        return web.errors.crash(error)
+    return _crash_on_the_short_way(error, request.path)
+
+
+def _crash_on_the_short_way(_error: Exception, path: str) -> Response:
+    _write_down(path)
+    wording = _("Something went wrong on the server. It was written down; try again later.")
+    return answers.refused(Refused("500.1", wording), "zh")
+
+
+def _write_down(path: str) -> None:
+    structlog.get_logger().error("crash", path=logs.safe_path(path), exc_info=sys.exc_info())

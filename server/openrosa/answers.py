@@ -14,7 +14,8 @@ from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from flask import Response, request
+from flask import Response
+from werkzeug.wrappers import Request
 
 from server.i18n import translate
 from server.operations.arrivals import Receipt
@@ -36,11 +37,13 @@ class ListedFile:
     download_url: str
 
 
-def form_list(forms: Iterable[FetchableForm], base: str, draft: bool) -> Response:
+def form_list(request: Request, forms: Iterable[FetchableForm], base: str, draft: bool) -> Response:
     """``<xforms>``: every form with a hash, without which Collect never downloads it.
 
     Parameters
     ----------
+    request : Request
+        What is answered.
     forms : Iterable[FetchableForm]
         What to list.
     base : str
@@ -53,7 +56,7 @@ def form_list(forms: Iterable[FetchableForm], base: str, draft: bool) -> Respons
     for form in forms:
         parts += (piece if piece is not None else base for piece in _listed(form, draft))
     parts.append("</xforms>")
-    return cacheable("".join(parts).encode(), _XML)
+    return cacheable(request, "".join(parts).encode(), _XML)
 
 
 @lru_cache(maxsize=2048)
@@ -70,7 +73,7 @@ def _listed(form: FetchableForm, draft: bool) -> tuple[str | None, ...]:
     return (head, None, f"{download}<manifestUrl>", None, f"{address}/manifest</manifestUrl></xform>")
 
 
-def manifest(files: Iterable[ListedFile]) -> Response:
+def manifest(request: Request, files: Iterable[ListedFile]) -> Response:
     """``<manifest>``: only files that are here; one without a hash would void them all."""
     parts = [_DECLARATION, '<manifest xmlns="http://openrosa.org/xforms/xformsManifest">']
     for file in files:
@@ -79,10 +82,10 @@ def manifest(files: Iterable[ListedFile]) -> Response:
             escape(file.download_url), "</downloadUrl></mediaFile>",
         )  # fmt: skip
     parts.append("</manifest>")
-    return cacheable("".join(parts).encode(), _XML)
+    return cacheable(request, "".join(parts).encode(), _XML)
 
 
-def cacheable(body: bytes, content_type: str, md5: str | None = None) -> Response:
+def cacheable(request: Request, body: bytes, content_type: str, md5: str | None = None) -> Response:
     """200 with an ETag, or 304 when the phone has it: syncing again costs no mobile data."""
     etag = f'"{md5 or hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
     headers = {**OPENROSA_VERSION, "ETag": etag, "Cache-Control": _REVALIDATE, "Date": formatdate(usegmt=True)}

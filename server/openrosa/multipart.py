@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 
-from flask import request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from werkzeug.wrappers import Request
 
 from server.config import Settings
 from server.operations.arrivals import Parcel, ReceivedFile
@@ -19,8 +19,8 @@ _MAX_PARTS = 1000
 _MAX_FIELD = 1 << 16
 
 
-def read_parcel(store: BlobStore, settings: Settings) -> Parcel:
-    """The parcel in the current request. Uploads in it are the caller's to discard.
+def read_parcel(request: Request, store: BlobStore, settings: Settings) -> Parcel:
+    """The parcel in a request. Uploads in it are the caller's to discard.
 
     Part names are the files' names (Collect), the file name wins where both are given; folders in a name are dropped,
     as Collect itself does. Unknown fields (``*isIncomplete*``) are ignored.
@@ -38,7 +38,7 @@ def read_parcel(store: BlobStore, settings: Settings) -> Parcel:
     part: MultipartSegment | None = None
     upload: Upload | None = None
     try:
-        for event in _events(settings):
+        for event in _events(request, settings):
             if isinstance(event, MultipartSegment):
                 part = event
                 if part.name == XML_PART and xml is None:
@@ -78,20 +78,21 @@ def too_large(limit: int) -> Refused:
     )
 
 
-def _events(settings: Settings) -> Iterator[MultipartSegment | bytes | None]:
+def _events(request: Request, settings: Settings) -> Iterator[MultipartSegment | bytes | None]:
     kind, options = parse_options_header(request.headers.get("Content-Type", ""))
     boundary = options.get("boundary", "")
     if kind.lower() != "multipart/form-data" or not boundary:
         raise Refused("400.6", _("A record is sent as multipart/form-data."))
     try:
         with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
-            for piece in _pieces(request.environ["wsgi.input"], settings.max_body):
+            for piece in _pieces(request, settings.max_body):
                 yield from parser.parse(piece)
     except MultipartError as error:
         raise Refused("400.1", _("The record was cut off on its way, or is not multipart. Send it again.")) from error
 
 
-def _pieces(stream: IO[bytes], limit: int) -> Iterator[bytes]:
+def _pieces(request: Request, limit: int) -> Iterator[bytes]:
+    stream: IO[bytes] = request.environ["wsgi.input"]
     left = request.content_length
     if left is not None and left > limit:
         raise too_large(limit)

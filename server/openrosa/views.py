@@ -12,26 +12,19 @@ Query parameters that are not known (``deviceID`` is sent with everything) are i
 from __future__ import annotations
 
 import mimetypes
-import shutil
 from urllib.parse import quote
 
-import structlog
-from flask import Blueprint, Response, current_app, request
-from psycopg.errors import DiskFull
+from flask import Blueprint, Response, request
 from sqlalchemy.exc import OperationalError
 
-from server.config import Settings
 from server.database.fast import Unavailable
-from server.openrosa import answers, multipart, sender
-from server.operations import forms, phones, receive
+from server.openrosa import acts, answers, sender
+from server.operations import forms, phones
 from server.operations.arrivals import Destination, Sender
-from server.operations.errors import Refused, _
+from server.operations.errors import Refused
 from server.storage import NoSpace
 
 blueprint = Blueprint("openrosa", __name__)
-log = structlog.get_logger()
-
-_ASK_FIRST = 1_000_000  # bytes from which the sender is checked before the body is read
 
 
 def _phone(token: str, project_id: int) -> tuple[Sender, Destination]:
@@ -145,27 +138,33 @@ def draft_submission(token: str, project_id: int, draft_of: str) -> Response:
 
 
 def _form_list(who: Sender, where: Destination) -> Response:
-    found = phones.list_forms(who, where, request.args.get("formID"))
-    return answers.form_list(found, request.base_url.removesuffix("/formList"), where.draft_of is not None)
+    return acts.form_list(request, who, where)
+
+
+def _submission(who: Sender, where: Destination) -> Response:
+    return acts.submission(request, who, where)
 
 
 def _form_xml(who: Sender, where: Destination, form_id: str) -> Response:
     xml, md5 = phones.form_xml(who, where, form_id)
-    return answers.cacheable(xml, "text/xml; charset=utf-8", md5)
+    return answers.cacheable(request, xml, "text/xml; charset=utf-8", md5)
 
 
 def _manifest(who: Sender, where: Destination, form_id: str) -> Response:
     base = request.base_url.removesuffix("/manifest")
     return answers.manifest(
-        answers.ListedFile(file.name, file.md5, f"{base}/attachments/{quote(file.name, safe='')}")
-        for file in phones.manifest(who, where, form_id)
+        request,
+        [
+            answers.ListedFile(file.name, file.md5, f"{base}/attachments/{quote(file.name, safe='')}")
+            for file in phones.manifest(who, where, form_id)
+        ],
     )
 
 
 def _attachment(who: Sender, where: Destination, form_id: str, name: str) -> Response:
     file = phones.attachment(who, where, form_id, name)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    response = answers.cacheable(b"", kind, file.md5)
+    response = answers.cacheable(request, b"", kind, file.md5)
     if response.status_code == 200:
         response.response = forms.blobs().chunks(file.sha256)
         response.headers["Content-Length"] = str(file.size)
@@ -174,61 +173,14 @@ def _attachment(who: Sender, where: Destination, form_id: str, name: str) -> Res
     return response
 
 
-def _submission(who: Sender, where: Destination) -> Response:
-    settings: Settings = current_app.config["SETTINGS"]
-    if request.method == "HEAD":
-        phones.check_sender(who, where)
-        return answers.may_send(settings.accept_length, request.base_url)
-    if (request.content_length or _ASK_FIRST) >= _ASK_FIRST:
-        phones.check_sender(who, where)
-    parcel = multipart.read_parcel(forms.blobs(), settings)
-    try:
-        receipt = receive.submission(parcel, who, where)
-    finally:
-        multipart.discard(parcel)
-    return answers.received(receipt, settings.accept_length)
-
-
 # ------------------------------------------------------------------------------------------------ errors
 
 
-def _language() -> str:
-    """The project's language, asked when there is an error to word."""
-    try:
-        return phones.language((request.view_args or {}).get("project_id", 0))
-    except Unavailable:
-        return "zh"
-
-
 @blueprint.errorhandler(Refused)
-def _on_refused(error: Refused) -> Response:
-    return answers.refused(error, _language())
-
-
 @blueprint.errorhandler(Unavailable)
-def _on_unavailable(error: Unavailable) -> Response:
-    log.warning("database.unavailable", reason=str(error))
-    if error.full or _is_disk_full():
-        return answers.refused(Refused("507.1", _FULL), _language())
-    return answers.refused(Refused("503.1", _("The server is starting or busy. Send again in a minute.")), "zh")
-
-
-def _is_disk_full() -> bool:
-    """Whether the disk explains why the database is away: without room for its log PostgreSQL ends."""
-    settings: Settings = current_app.config["SETTINGS"]
-    return shutil.disk_usage(settings.data_dir).free < 1_000_000
-
-
 @blueprint.errorhandler(OperationalError)
-def _on_lost_connection(error: OperationalError) -> Response:
-    """The same for what goes through the ORM: who a person is."""
-    return _on_unavailable(Unavailable(type(error.orig).__name__, full=isinstance(error.orig, DiskFull)))
-
-
 @blueprint.errorhandler(NoSpace)
-def _on_no_space(error: NoSpace) -> Response:
-    log.error("storage.full", reason=str(error))
-    return answers.refused(Refused("507.1", _FULL), _language())
-
-
-_FULL = _("The server's disk is full; the record was not stored. Keep it on the phone and tell the township office.")
+def _on_error(error: Exception) -> Response:
+    response = acts.error(error, (request.view_args or {}).get("project_id", 0))
+    assert response is not None
+    return response

@@ -8,9 +8,12 @@ and races: whoever does not insert goes to `server.operations.settle`, which com
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
+
+from flask import current_app
 
 from forms.instance import Envelope, InstanceError, parse, read_envelope
 from server.database import fast
@@ -33,6 +36,8 @@ from server.operations.errors import Refused, _, not_allowed
 from server.storage import StoredBlob
 
 _MAX_NAME = 255
+_ADMITTED = 10_000
+_ADMISSION_SECONDS = 60
 _MAX_TAGS = 1_000_000  # libxml2 takes some 130 bytes for the smallest element, so size alone does not bound memory
 _MAX_FILES = 10_000
 
@@ -94,7 +99,21 @@ def _resolve(envelope: Envelope, sender: Sender, destination: Destination) -> De
 
 
 def _admit(sender: Sender, definition: Definition, verb: str) -> None:
-    """Refuse whoever may not send before files take room on the disk; the statement that writes asks again."""
+    """Refuse whoever may not send before files take room on the disk; the statement that writes asks again.
+
+    That is why an answer may be a minute old: it only keeps strangers' files out.
+    """
+    admitted: dict[tuple[Sender, int, str], float] = current_app.extensions.setdefault("xiangtu.admitted", {})
+    now = time.monotonic()
+    if admitted.get((sender, definition.version_id, verb), 0.0) > now:
+        return
+    _ask_admission(sender, definition, verb)
+    if len(admitted) > _ADMITTED:
+        admitted.clear()
+    admitted[sender, definition.version_id, verb] = now + _ADMISSION_SECONDS
+
+
+def _ask_admission(sender: Sender, definition: Definition, verb: str) -> None:
     row = fast.execute(
         f"WITH {gate(sender, definition.draft, verb)} SELECT EXISTS (SELECT FROM sender), EXISTS (SELECT FROM place)",
         {
