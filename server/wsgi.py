@@ -16,4 +16,4 @@ app = create_app()
 # makes and drops.
 gc.collect()
 gc.freeze()
-gc.set_threshold(20_000, 20, 20)
+gc.set_threshold(5_000, 20, 20)

@@ -52,7 +52,8 @@ class Express:
         project_id = int(found[2])
         with self._app.app_context():
             try:
-                response = act(Request(environ), by_token(found[1]), Destination(project_id))
+                # Not put into the environ: the two would keep each other, and the body, until the collector comes.
+                response = act(Request(environ, populate_request=False), by_token(found[1]), Destination(project_id))
             except Exception as problem:
                 response = acts.error(problem, project_id) or self._on_crash(problem, environ["PATH_INFO"])
             return response(environ, start_response)
