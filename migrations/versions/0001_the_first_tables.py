@@ -129,6 +129,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_submission")),
     )
     op.create_index("ix_submission_form_id_id", "submission", ["form_id", "draft", "id"], unique=False)
+    op.create_geospatial_table(
+        "submission_geometry",
+        sa.Column("version_id", sa.BigInteger(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.BigInteger(), nullable=False),
+        sa.Column("form_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "geom",
+            Geometry(
+                geometry_type="GEOMETRYZ",
+                srid=4326,
+                dimension=3,
+                spatial_index=False,
+                from_text="ST_GeomFromEWKT",
+                name="geometry",
+                nullable=False,
+            ),
+            nullable=False,
+        ),
+        sa.Column("accuracy", sa.REAL(), nullable=True),
+        sa.PrimaryKeyConstraint("version_id", "path", "ordinal", name=op.f("pk_submission_geometry")),
+    )
+    op.create_geospatial_index(
+        "idx_submission_geometry_geom",
+        "submission_geometry",
+        ["geom"],
+        unique=False,
+        postgresql_using="gist",
+        postgresql_ops={},
+    )
     op.create_table(
         "app_user",
         sa.Column("actor_id", sa.BigInteger(), nullable=False),
@@ -298,7 +329,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["form_version_id"], ["form_version.id"], name=op.f("fk_submission_version_form_version_id")
         ),
-        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_submission_version_submission_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_submission_version")),
     )
     op.create_index("ix_submission_version_submission_id", "submission_version", ["submission_id"], unique=False)
@@ -320,40 +350,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", "name", name=op.f("pk_submission_attachment")),
     )
-    op.create_geospatial_table(
-        "submission_geometry",
-        sa.Column("version_id", sa.BigInteger(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
-        sa.Column("project_id", sa.BigInteger(), nullable=False),
-        sa.Column("form_id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "geom",
-            Geometry(
-                geometry_type="GEOMETRYZ",
-                srid=4326,
-                dimension=3,
-                spatial_index=False,
-                from_text="ST_GeomFromEWKT",
-                name="geometry",
-                nullable=False,
-            ),
-            nullable=False,
-        ),
-        sa.Column("accuracy", sa.REAL(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["submission_version.id"], name=op.f("fk_submission_geometry_version_id")
-        ),
-        sa.PrimaryKeyConstraint("version_id", "path", "ordinal", name=op.f("pk_submission_geometry")),
-    )
-    op.create_geospatial_index(
-        "idx_submission_geometry_geom",
-        "submission_geometry",
-        ["geom"],
-        unique=False,
-        postgresql_using="gist",
-        postgresql_ops={},
-    )
     for column in ("current_version_id", "draft_version_id"):  # form and form_version refer to each other
         op.create_foreign_key(f"fk_form_{column}", "form", "form_version", [column], ["id"])
     op.execute(KEEP_INLINE)
@@ -364,10 +360,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for column in ("current_version_id", "draft_version_id"):
         op.drop_constraint(f"fk_form_{column}", "form")
-    op.drop_geospatial_index(
-        "idx_submission_geometry_geom", table_name="submission_geometry", postgresql_using="gist", column_name="geom"
-    )
-    op.drop_geospatial_table("submission_geometry")
     op.drop_table("submission_attachment")
     op.drop_index("uq_submission_version_instance_id", table_name="submission_version")
     op.drop_index("ix_submission_version_submission_id", table_name="submission_version")
@@ -390,6 +382,10 @@ def downgrade() -> None:
     op.drop_table("form")
     op.drop_index(op.f("ix_app_user_project_id"), table_name="app_user")
     op.drop_table("app_user")
+    op.drop_geospatial_index(
+        "idx_submission_geometry_geom", table_name="submission_geometry", postgresql_using="gist", column_name="geom"
+    )
+    op.drop_geospatial_table("submission_geometry")
     op.drop_index("ix_submission_form_id_id", table_name="submission")
     op.drop_table("submission")
     op.drop_table("role")

@@ -1,9 +1,9 @@
 """Submissions: the records phones send. These tables grow; each carries `project_id` so that they can be partitioned.
 
-Foreign keys follow the aggregate: version to record and form version, geometry and file to version, file to blob. The
-project, form and submitter repeated on each row come from the statement that has just read them, and those rows are
-never deleted, only marked; a foreign key for each would cost a quarter of an insert and make all concurrent inserts
-lock the same rows.
+Foreign keys lead out of the aggregate: version to form version, file to version and blob. Inside it, record, version
+and geometries get their keys in the one statement that writes them all; the project, form and submitter repeated on
+each row come from what that statement has just read, and those rows are never deleted, only marked. A foreign key for
+each would cost a quarter of an insert and make all concurrent inserts lock the same rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ class Submission(db.Model):
     updated_at: Mapped[Time | None]
     deleted_at: Mapped[Time | None]
 
-    versions: Mapped[list[SubmissionVersion]] = relationship(order_by="SubmissionVersion.ordinal")
+    versions: Mapped[list[SubmissionVersion]] = relationship(
+        primaryjoin="Submission.id == foreign(SubmissionVersion.submission_id)",
+        order_by="SubmissionVersion.ordinal",
+        viewonly=True,
+    )
     submitter = relationship("Actor", primaryjoin="foreign(Submission.submitter_id) == Actor.id", viewonly=True)
 
 
@@ -63,7 +67,7 @@ class SubmissionVersion(db.Model):
 
     id: Mapped[Key]
     project_id: Mapped[int] = mapped_column(BigInteger)
-    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    submission_id: Mapped[int] = mapped_column(BigInteger)
     form_id: Mapped[int] = mapped_column(BigInteger)
     form_version_id: Mapped[int | None] = mapped_column(ForeignKey("form_version.id"), doc="NULL with `xml` NULL.")
     draft: Mapped[bool] = mapped_column(server_default="false")
@@ -106,7 +110,7 @@ class SubmissionGeometry(db.Model):
 
     __tablename__ = "submission_geometry"
 
-    version_id: Mapped[int] = mapped_column(ForeignKey("submission_version.id"), primary_key=True)
+    version_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     path: Mapped[str] = mapped_column(Text, primary_key=True)
     ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, doc="0, 1, … among the repeats of this path.")
     project_id: Mapped[int] = mapped_column(BigInteger)
