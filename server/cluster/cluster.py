@@ -253,7 +253,8 @@ class Cluster:
                 self._launch(binaries, account, progress)
                 return
             except ClusterError as error:
-                if not error.retry or time.monotonic() > deadline:
+                # Once a killed one's processes were in the way, the next failure is theirs too, whatever its words.
+                if not (error.retry or waited) or time.monotonic() > deadline:
                     raise
                 if not waited:
                     progress("等待上次的数据库进程退出 · Waiting for the previous run's database processes to end")
